@@ -55,6 +55,13 @@ options:
     description: The name of the target, such as V(db.internal:5432).
     type: str
     default: ""
+  must_be_verified:
+    description:
+      - Whether to fail, once the report is written, if the last verification of O(target) did not find everything there, or none was
+        made. A run that imports says so, since its verdict may be that of another run at the same time.
+    version_added: 1.7.0
+    type: bool
+    default: false
   clean_up:
     description: Whether to remove, after the report, what the migration has left, as M(nomos.cockroach_migrator.migration_cleanup) does.
     version_added: 1.7.0
@@ -115,6 +122,8 @@ def report(module: AnsibleModule) -> Outcome:
     given = module.params
     request = ReportRequest(**{item.name: given[item.name] for item in fields(ReportRequest)})
     written = write_report(request, check=module.check_mode, diff=module._diff)
+    if given["must_be_verified"] and not module.check_mode and not written.verified:
+        return Outcome(written, failure=f"{written.verdict}. The report is {written.report}")
     if not given["clean_up"]:
         return Outcome(written)
     cleaned = _ansible_cleanup.clean(module)
@@ -131,6 +140,7 @@ def main() -> None:
             failure=dict(type="str", default=""),
             run=dict(type="str", default=""),
             target=dict(type="str", default=""),
+            must_be_verified=dict(type="bool", default=False),
             clean_up=dict(type="bool", default=False),
             targets=dict(type="list", elements="str", default=[]),
         ),

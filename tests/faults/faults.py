@@ -260,9 +260,9 @@ def table(result: Result) -> str:
     whole = sum((count for (place, _name), count in result.outcomes.items() if place in PHASES and _name in VICTIMS), Counter())
     by_column = [sum(sum(count.values()) for (_place, name), count in result.outcomes.items() if name == column) for column in columns]
     lines.append(["**all**", *by_column, *_outcome(whole)])
-    killed = markdown_table(["phase", *columns, "resumed at once", "told that the job still ran, then resumed", "broken"], lines)
+    killed = markdown_table(["phase", *columns, "resumed", "told that the job still ran", "broken"], lines)
     others = [[name, place, sum(count.values()), *_outcome(count)] for (place, name), count in result.outcomes.items() if name not in VICTIMS]
-    head = ["fault", "place", "times", "resumed at once", "told that the job still ran, then resumed", "broken"]
+    head = ["fault", "place", "times", "resumed", "told that the job still ran", "broken"]
     return killed + ("\n" + markdown_table(head, others) if others else "")
 
 

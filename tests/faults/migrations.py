@@ -26,6 +26,7 @@ sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 import tenacity
 from psycopg2 import sql
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
@@ -39,6 +40,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 
 LONGEST = 600
 """Seconds that a run may take."""
+_RECOVERY_SECONDS = 120
 IN_USE = re.compile(r"is in use: |another import into the database .* is running|another session has just created the database")
 """What a run says that must not work beside another one."""
 
@@ -59,9 +61,9 @@ class Target:
         """Start the server unless it runs; what a killed one has left of its processes is waited for, also until init has asked how it ended."""
         wait_for_end(lambda: [] if running_port(str(self.directory)) else [*self._postmaster(), *backends_of(self.directory)])
         options = ServerOptions(str(self.directory), self.bin_dir, port=self.parameters.port if self.parameters else 0, durable=True)
-        # After a backend was killed PostgreSQL recovers, and lets nobody in meanwhile.
+        # After a backend was killed PostgreSQL ends all others and recovers, and lets nobody in meanwhile.
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_message(match=".*the database system is "), stop=tenacity.stop_after_delay(LONGEST), wait=tenacity.wait_fixed(0.2), reraise=True)
+            retry=tenacity.retry_if_exception_type(TargetError), stop=tenacity.stop_after_delay(_RECOVERY_SECONDS), wait=tenacity.wait_fixed(0.2), reraise=True)
         self.parameters = attempts(start_server, options).parameters
 
     def _postmaster(self) -> list[psutil.Process]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import shutil
 
 import pytest
 import yaml
@@ -48,9 +49,12 @@ def test_a_dump_is_validated_imported_verified_reported_and_cleaned_up(work, fix
     validate, load, verify = role("dump_validate", **place), role("postgres_import", **place, **login), role("postgres_verify", **place, **login, verify_by="server")
     kept = {name: place[name] for name in ("dump_dir", "state_dir")}
     clean = role("cleanup", **kept, targets=[empty_postgres.place], rehearsal_directory=str(work / "rehearsal"))
-    both = {"clean_up": True, "targets": [empty_postgres.place, "other:5432"]}
+    both = {"must_be_verified": True, "clean_up": True, "targets": [empty_postgres.place, "other:5432"]}
     report = role("report", **kept, directory=str(work / "report"), target=empty_postgres.place, **both)
 
+    early = run_roles(work, report)
+    assert early.code != 0 and "nothing has been imported or proved. The report is " in early.error and list((work / "dump").rglob("*.zst")), early.output
+    shutil.rmtree(work / "report")
     looked = run_roles(work, validate, load, verify, check=True)
     assert looked.code == 0 and not (work / "state").exists(), looked.output
     run = run_roles(work, validate, load, verify, report, clean)

@@ -191,10 +191,10 @@ CHANGES = {
     "UPDATE public.events SET kind = 'other' WHERE id = (SELECT min(id) FROM public.events)": ("table public.events", "rows were changed after the import"),
     "ALTER TABLE public.no_pk ADD COLUMN extra int": ("table public.no_pk", "it was changed after the import: column extra was added"),
     "CREATE INDEX mine ON public.addresses (city)": ("table public.addresses", "it was changed after the import: index mine was added"),
-    "GRANT SELECT ON public.products TO PUBLIC": ("table public.products", "it was changed after the import: privileges was changed"),
+    "GRANT SELECT ON public.products TO PUBLIC": ("table public.products", "it was changed after the import: privileges were changed"),
     "CREATE VIEW public.recent AS SELECT * FROM public.order_totals": ("view public.order_totals", "view recent needs it, which the migration has not made"),
     "COMMENT ON MATERIALIZED VIEW public.daily_sales IS 'mine'": ("materialized view public.daily_sales", "it was changed after the import: comment"),
-    "SELECT nextval('billing.never_used')": ("sequence billing.never_used", "it was changed after the import: value was changed"),
+    "SELECT nextval('billing.never_used')": ("sequence billing.never_used", "it was changed after the import: value was changed from unused to -10"),
     'ALTER SCHEMA "Mixed Case" OWNER TO other': ('schema "Mixed Case"', "it was changed after the import: owner was changed"),
 }
 NEEDED = {"table public.orders", "table public.customers", "table public.order_items", "type public.order_status", "type billing.currency", "schema billing"}
@@ -229,7 +229,7 @@ OTHERS = {
     "CREATE TABLE cockroach_migrator.mine (id int)": "table cockroach_migrator.mine", "CREATE PUBLICATION mine": "publication mine",
 }
 OF_DATABASE = {
-    "ALTER DATABASE shop SET work_mem = '8MB'": "setting work_mem was added", "GRANT CONNECT ON DATABASE shop TO other": "privileges was changed",
+    "ALTER DATABASE shop SET work_mem = '8MB'": "setting work_mem was added", "GRANT CONNECT ON DATABASE shop TO other": "privileges were changed",
     "ALTER ROLE other IN DATABASE shop SET work_mem = '8MB'": "setting of role other was added",
 }
 
@@ -245,6 +245,16 @@ def test_a_database_that_holds_something_else_is_kept(empty_postgres, small, cha
     assert name == "database shop" and found.startswith(reason) and all(text in found for text in changes.values()), found
     assert "table public.orders with 50 rows" in result.databases["shop"].removed
     changes_nothing(empty_postgres)
+
+
+def test_once_the_cause_is_gone_the_database_is_dropped(empty_postgres, shop):
+    import_dump(shop, empty_postgres, ImportOptions())
+    query(empty_postgres, "shop", "CREATE TABLE public.mine (id int)")
+    kept = undone(empty_postgres).databases["shop"]
+    assert list(kept.kept) == ["database shop"] and "privilege CREATE of PUBLIC on the schema public" in kept.removed
+    query(empty_postgres, "shop", "DROP TABLE public.mine")
+    result = undone(empty_postgres)
+    assert result.succeeded and "database shop" in result.databases["shop"].removed, result
 
 
 def test_rows_in_tables_of_the_user(empty_postgres, shop):
@@ -374,3 +384,59 @@ def test_the_playbook_shows_first_and_removes_when_that_is_confirmed(empty_postg
     done = Run("playbooks/rollback.yml", argument, "-e", "rollback_confirmed=true", "--diff")
     assert done.code == 0 and done.changed == 1 and f"UNDONE: {empty_postgres.host}:{empty_postgres.port} is as it was" in done.output, done.output
     assert "-shop: table public.lines" in done.output and "shop" not in databases(empty_postgres)
+
+
+def test_a_database_that_a_killed_import_has_made_and_somebody_uses_is_kept(empty_postgres, cluster):
+    killed(empty_postgres, cluster, "_postgres.load.load", "create_database", 1)
+    query(empty_postgres, "shop", "CREATE TABLE public.mine AS SELECT 7 AS id")
+    result = undone(empty_postgres)
+    assert result.databases["shop"].kept == {"database shop": "it holds what the migration has not made: table mine"}
+    assert query(empty_postgres, "shop", "SELECT id FROM public.mine") == [(7,)]
+    query(empty_postgres, "shop", "DROP TABLE public.mine")
+    assert undone(empty_postgres).databases["shop"].removed == ["database shop"]
+
+
+def test_a_copy_of_a_database_is_kept(empty_postgres, small):
+    import_dump(small, empty_postgres, ImportOptions())
+    query(empty_postgres, "", "CREATE DATABASE staging TEMPLATE shop")
+    result = undone(empty_postgres)
+    assert result.databases["staging"].kept == {"database staging": "it is a copy of another database, which an import has made or changed"}
+    assert result.databases["shop"].removed[0] == "database shop" and query(empty_postgres, "staging", "SELECT count(*) FROM public.orders") == [(50,)]
+    changes_nothing(empty_postgres)
+    query(empty_postgres, "", "DROP DATABASE staging")
+
+
+def test_a_table_that_somebody_has_made_in_the_place_of_an_imported_one_is_kept(empty_postgres, small):
+    query(empty_postgres, "", "CREATE DATABASE shop")
+    import_dump(small, empty_postgres, ImportOptions())
+    query(empty_postgres, "shop", "CREATE TABLE public.new AS TABLE public.lines; DROP TABLE public.lines; ALTER TABLE public.new RENAME TO lines")
+    rows = query(empty_postgres, "shop", "SELECT count(*) FROM public.lines")
+    result = undone(empty_postgres)
+    assert rows != [(0,)] and query(empty_postgres, "shop", "SELECT count(*) FROM public.lines") == rows
+    assert "the table public.lines" not in " ".join(result.databases["shop"].removed)
+
+
+def test_a_dump_that_is_not_the_one_that_was_imported(empty_postgres, small):
+    import_dump(small, empty_postgres, ImportOptions())
+    for named in ({}, {"databases": ("shop",)}):
+        with pytest.raises(ConfigurationError, match=r"the target holds no import of the dump 0123, but of \w+ \(shop\): "):
+            roll_back(empty_postgres, RollbackOptions(dump_id="0123", **named), lambda state: None)
+    assert undone(empty_postgres).succeeded
+    assert not roll_back(empty_postgres, RollbackOptions(dump_id="0123"), lambda state: None).changed
+
+
+@pytest.mark.parametrize("late", ["UPDATE public.orders SET id = id", "CREATE TABLE public.mine (id int)", "ALTER TABLE public.orders ADD COLUMN mine int", "COMMENT ON DATABASE shop IS 'mine'"])
+def test_what_is_done_in_a_database_between_the_comparison_and_its_removal_is_kept(late, empty_postgres, small, monkeypatch):
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.rollback import rollback
+
+    import_dump(small, empty_postgres, ImportOptions())
+    drop_database = rollback.drop_database
+
+    def after(*arguments):
+        query(empty_postgres, "shop", late)
+        drop_database(*arguments)
+
+    monkeypatch.setattr(rollback, "drop_database", after)
+    with pytest.raises(TargetError, match="while the rollback ran|it holds what the migration has not made: table mine"):
+        roll_back(empty_postgres, RollbackOptions(), lambda state: None)
+    assert query(empty_postgres, "shop", "SELECT count(*) FROM public.orders") == [(50,)]

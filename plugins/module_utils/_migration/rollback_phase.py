@@ -106,7 +106,7 @@ def _verdict(target: str, removed: int, kept: Sequence[str], *, check: bool) -> 
     )
     keeping = f"{len(kept)} objects of the import are kept: {shown}"
     if check:
-        return f"{'KEEPS' if kept else 'REMOVES'}: of {target} {removed} objects would be removed" + (
+        return f"{'KEEPS' if kept else 'REMOVES'}: {removed} objects of {target} would be removed" + (
             f"; {keeping}" if kept else ""
         )
     if kept:

@@ -472,6 +472,7 @@ def test_a_temporary_table_is_left_out_with_a_finding():
     ("CREATE TABLE t (a INT8 FROBNICATED)", "'FROBNICATED' is not known in a column"),
     ("CREATE TABLE t (a FROB)", "the type FROB is not known"),
     (f"CREATE TABLE t (a VARCHAR({'9' * 4301}))", "a number of more than 4,300 digits is out of range"),
+    ("CREATE TABLE t (a VARCHAR(²))", "expected a whole number, found '²'"), ("CREATE TABLE t (a INT8) WITH (ttl_expire_after = '1 day', ttl_delete_batch_size = '²')", "a whole number was expected"),
     (f"CREATE TABLE t (a INT8) WITH (ttl_expire_after = '1 day', ttl_delete_batch_size = {'9' * 4301})", "a whole number was expected"),
     ("CREATE TABLE t (a INT8 DEFAULT 1::frob)", "the type frob is not known"),
     ("CREATE TABLE t (a INT8, a INT8)", "the column a is there twice"),

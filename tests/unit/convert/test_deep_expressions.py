@@ -180,9 +180,9 @@ def test_in_a_thread_with_a_small_stack():
         threading.stack_size(usual)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_in_a_worker_process(method):
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
+def test_in_a_worker_process():
+    """Forked, as the collection's are."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
         assert pool.submit(_convert, LEVELS).result() == ""
 
 

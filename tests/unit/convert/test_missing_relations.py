@@ -43,11 +43,17 @@ def test_relations_that_are_not_there(query, missing, kind):
 @pytest.mark.parametrize(("query", "reason"), [
     ("SELECT a FROM d...items", "a name between two dots is missing"), ("SELECT a FROM d..items", "a name between two dots is missing"),
     (f"SELECT a FROM t ORDER BY {'9' * 4301}", "more than 4,300 digits"), (f"SELECT a::VARCHAR({'9' * 4301}) FROM t", "more than 4,300 digits"),
+    ("SELECT a FROM [² AS x]", "not understood"),
     (f"SELECT 0x{'9' * 4301} FROM t", "more than 4,300 digits"), (f"SELECT a FROM [{'9' * 4301} AS x]", "more than 4,300 digits"),
 ])
 def test_what_cannot_be_a_name_or_number_is_omitted(query, reason):
     (found,) = left_out(f"CREATE VIEW public.v (a) AS {query};")
     assert reason in found
+
+
+@pytest.mark.parametrize("query", ["SELECT a::VARCHAR(²) FROM t", "SELECT @² FROM t"])
+def test_a_digit_that_only_python_knows_is_a_name(query):
+    assert left_out(f"CREATE VIEW public.v (a) AS {query};") == []
 
 
 def test_what_reads_an_omitted_view_is_omitted():

@@ -3,6 +3,8 @@
 """The journal of an unfinished export: full disks, journals that were cut off, emptied or damaged, and directories that are somebody else's."""
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from full_disk import filled, limited_files, small_file_system
 
@@ -13,6 +15,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.jou
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.task_result import TaskResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.room import require_room_for_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.source import Plan
 
 IDENTITY = {"cluster_id": "a", "end_time": [1, 0]}
 TASKS = [TaskResult(f"task {number}", 101, rows=number) for number in range(40)]
@@ -32,6 +36,18 @@ def broken_off(directory):
     chunk.parent.mkdir(parents=True)
     chunk.write_bytes(b"rows")
     return directory
+
+
+def test_what_an_interrupted_export_has_written_counts_as_room(dump, tmp_path, monkeypatch):
+    """The disk is not made small: it is said to have half of what the dump needs."""
+    (dump / "shop" / "data" / "public.t" / "00002.copy.zst").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1 << 20))
+    plan = Plan([], stored_bytes=2 << 20)
+    require_room_for_dump(str(dump), plan)
+    for directory in (dump, tmp_path / "other"):
+        (dump / FILE_NAME).unlink(missing_ok=True)
+        with pytest.raises(ConfigurationError, match="no room for the dump: .* has 1 MiB free, about 3 MiB are needed"):
+            require_room_for_dump(str(directory), plan)
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.import_phase import run_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.recorded_phase import RecordedPhase
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Function,
     Index,
@@ -34,6 +37,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load import import_graph
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
     plan_import,
@@ -53,6 +57,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     verify_dump,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_rows import WAYS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 PRIMARY = KeyDefinition("PRIMARY KEY", ("a", "b"))
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -280,6 +285,26 @@ def test_a_constraint_that_rows_break(postgres17, tmp_path, name):
     dump = synthetic_dump.write(str(tmp_path / "bad"), name, change=lambda made: setattr(made.tables[0].checks[0], "expression", "id > 5"))
     with pytest.raises(TargetError, match="check public.positive of table orders: .*violated"):
         import_dump(dump, postgres17, ImportOptions())
+
+
+@pytest.mark.parametrize("small", [-1, 1 << 30])
+def test_an_import_that_fails_says_how_far_it_is_and_the_two_ways_on(postgres17, tmp_path, name, monkeypatch, small):
+    """In its message and in its record: what is said to be loaded is there, whether the tables are loaded in one transaction or each in its own."""
+    monkeypatch.setattr(import_graph, "SMALL_TABLE_BYTES", small)
+    dump = synthetic_dump.write(str(tmp_path / "bad"), name, change=lambda made: setattr(made.tables[0].checks[0], "expression", "id > 5"))
+    log, phase = MigrationLog("", "import"), RecordedPhase(dump, "target:5432", str(tmp_path / "target_import.json"), "run")
+    with pytest.raises(MigrationError) as caught:
+        run_import(phase, postgres17, ImportOptions(parallelism=1), log)
+    said = str(caught.value)
+    assert "check public.positive of table orders" in said and "The same command goes on from there; the playbook rollback shows what was made" in said
+    tables = [f"{schema}.{table}" for schema, table in query(postgres17, name, "SELECT quote_ident(schemaname), quote_ident(tablename) FROM pg_tables "
+              "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'cockroach_migrator')")]
+    rows = sum(query(postgres17, name, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+    found = re.search(r"How far the import into target:5432 is: database (.*): ([\d,]+) of ([\d,]+) rows are loaded, and (\d+) of (\d+) tables are complete(?:, not yet .*)?; of \d+ commands (\d+) are left: (.*); nothing is verified\.", said)
+    assert found and found[1] == name and found[2] == f"{rows:,}" and (rows > 0) == (small < 0), said
+    assert (found[4] == found[5]) == (found[2] == found[3]), said
+    assert int(found[6]) > 0 and "check public.positive" in found[7], said
+    assert json.loads((tmp_path / "target_import.json").read_text(encoding="utf-8"))["failure"] == said
 
 
 @pytest.mark.parametrize("change, expected", [

@@ -18,6 +18,7 @@ import synthetic_dump
 from postgres_servers import bin_dir, open_directory, query
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load import import_graph
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
@@ -70,13 +71,27 @@ def test_nothing_passes_a_closed_gate_until_it_is_opened_or_the_work_has_ended()
     throttle.admit(100 * MIB)
 
 
-def test_an_import_keeps_to_the_rate(postgres17, tmp_path):
-    """About 3 MiB of rows, by several connections."""
+def test_an_import_keeps_to_the_rate_and_the_number_of_connections(postgres17, tmp_path, monkeypatch):
+    """About 3 MiB of rows, loaded as those of large tables are. Up to two more connections into the database only look and record."""
+    monkeypatch.setattr(import_graph, "SMALL_TABLE_BYTES", -1)
     dump = synthetic_dump.write(str(tmp_path / "dump"), "limited", orders=50000)
-    limited = ImportOptions(limits=LoadLimits(load_rate=1))
+    limited = ImportOptions(parallelism=2, limits=LoadLimits(load_rate=1))
+    seen, is_over = [], threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(0.05):
+            seen.append(query(postgres17, "", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'limited'")[0][0])
+
     started = time.monotonic()
-    import_dump(dump, postgres17, limited)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            import_dump(dump, postgres17, limited)
+        finally:
+            is_over.set()
+        looking.result()
     assert time.monotonic() - started > 1.5
+    assert 2 <= max(seen) <= 2 + 2
     assert verify_dump(dump, postgres17, VerifyOptions()).succeeded
 
 

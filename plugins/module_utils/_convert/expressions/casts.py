@@ -13,6 +13,7 @@ from ..._model.catalog import SqlType
 from ..._model.postgres_limits import exceeds_modifier
 from . import trees
 from .families import type_family
+from .tokens import is_whole_number
 
 _GEOMETRIES = ("geometry", "geography")
 _CASTS = {
@@ -157,7 +158,7 @@ def _differences(node: Any, source: str, target: str) -> Iterator[str]:
 def exceeds_limits(data_type: Any) -> bool:
     """Whether PostgreSQL takes no length or precision as large as the one of a type in the text."""
     family = "bit" if data_type.name.upper() == "VARBIT" else type_family(data_type)
-    numbers = [int(part.name) for part in data_type.expressions if part.name.isdigit()]
+    numbers = [int(part.name) for part in data_type.expressions if is_whole_number(part.name)]
     return bool(numbers) and exceeds_modifier(SqlType(family, width=numbers[0], precision=numbers[0]))
 
 

@@ -44,7 +44,7 @@ def halve_long_chains(tree: Any, converter: Any) -> None:
 def _operands(node: Any) -> list[Any]:
     """Return the operands of a chain in their order."""
     kind, found = type(node), []
-    while type(node) is kind:
+    while isinstance(node, kind):
         found.append(node.expression)
         node = node.this
     return [node, *reversed(found)]
@@ -56,7 +56,7 @@ def _halves(kind: Any, operands: list[Any]) -> Any:
     middle = (len(operands) + 1) // 2
     right = _halves(kind, operands[middle:])
     return kind(
-        this=_halves(kind, operands[:middle]), expression=exp.Paren(this=right) if type(right) is kind else right
+        this=_halves(kind, operands[:middle]), expression=exp.Paren(this=right) if isinstance(right, kind) else right
     )
 
 

@@ -27,6 +27,11 @@ _BEFORE_METHOD = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
 _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELETE", "SELECT", "EXECUTE"))
 
 
+def is_whole_number(text: str) -> bool:
+    """Whether a text is a whole number; ² is none, although str.isdigit() takes it for one."""
+    return text.isascii() and text.isdigit()
+
+
 def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], bool]:
     """Return the tokens with references by id as names and without join methods, and whether the statement is an
     UPSERT.
@@ -72,7 +77,7 @@ def _refuse(words: list[str], following: list[Any], where: object) -> None:
     is_name = any(token.token_type == TokenType.IDENTIFIER for token in following)
     if len(words) > 1 and words[0] == "[" and words[1] in _STATEMENTS and not is_name:
         raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
-    if len(words) > 1 and words[0] == "@" and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
+    if len(words) > 1 and words[0] == "@" and is_whole_number(words[1]) and int(words[1]) < USER_TYPE_OID_BASE:
         raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")
 
 
@@ -82,7 +87,7 @@ def _replacement(tokens: list[Any], position: int, words: list[str]) -> tuple[li
     token = tokens[position]
     if words[0] == "[" and words[1:2] == ["FUNCTION"] and words[3:] == ["]"]:
         return [_like(token, TokenType.VAR, FUNCTION_PREFIX + words[2])], 4
-    if len(words) == 4 and words[0] == "[" and words[1].isdigit() and words[2] == "AS":
+    if len(words) == 4 and words[0] == "[" and is_whole_number(words[1]) and words[2] == "AS":
         return [_like(token, TokenType.VAR, TABLE_PREFIX + words[1]), *tokens[position + 2 : position + 4]], 5
     if _is_hexadecimal_number(token):
         return [_like(token, TokenType.NUMBER, str(int(token.text, 16)))], 1

@@ -25,6 +25,15 @@ def removable(item: RecordedObject) -> bool:
     return item.made and item.now is not None and item.address.kind not in _OF_DATABASE
 
 
+def was_changed(item: RecordedObject) -> bool:
+    """Whether a part of what the import has changed is neither as the import left it nor as it was before, as which an
+    earlier rollback has left it."""
+    if item.now is None or item.before is None:
+        return item.now != item.state
+    before, state, now = item.before, item.state, item.now
+    return any(now.get(part) not in (state.get(part), before.get(part)) for part in {*before, *state, *now})
+
+
 def difference(item: RecordedObject, *, values_known: bool) -> str:
     """Return how an object differs from what the import left: "column x was added", "owner was changed" …; empty if it
     does not. ``values_known`` says whether the recorded values of sequences are the last ones that the import set."""
@@ -36,10 +45,16 @@ def difference(item: RecordedObject, *, values_known: bool) -> str:
             continue
         if isinstance(old, Mapping) or isinstance(new, Mapping):
             found += _parts(part, old or {}, new or {})
+        elif part == _VALUE:
+            found.append(f"value was changed from {_shown(old)} to {_shown(new)}")
         else:
-            found.append(f"{part} was changed")
+            found.append(f"{part} {'were' if part.endswith('s') else 'was'} changed")
     more = f" and {len(found) - _PARTS_SHOWN} more" if len(found) > _PARTS_SHOWN else ""
     return ", ".join(found[:_PARTS_SHOWN]) + more
+
+
+def _shown(value: Any) -> str:
+    return "unused" if value is None else str(value)
 
 
 _SINGULAR = {

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ..._dump.manifest import TableEntry
+from ..._errors import TargetError
 from ..._system.progress import ReportProgress
 from ..connect.connection import ConnectionParameters, connect
 from ..target.object_states import DATABASE, DEFAULT_PRIVILEGES, RELATION, SCHEMA, Address
 from .commands import word
 from .dependencies import Dependencies, describe, read_dependencies
-from .judgement import difference, in_order_of_removal, kept_objects, removable
+from .judgement import difference, in_order_of_removal, kept_objects, removable, was_changed
 from .recorded import RecordedDatabase, RecordedObject, read_recorded
 from .row_proof import Moment, other_rows, present_moment, tables_in_use
 from .setting_back import SettingBack, changes_to_set_back
@@ -66,8 +67,9 @@ def plan_database(
         since = present_moment(cursor)
         connection.commit()
         recorded = read_recorded(connection, name)
-        if not recorded.is_known:
-            return DatabasePlan(recorded, [], {}, [], {f"database {name}": _UNKNOWN}, False)
+        for holds, why in ((recorded.is_copy, _COPY), (not recorded.is_known, _UNKNOWN)):
+            if holds:
+                return DatabasePlan(recorded, [], {}, [], {f"database {name}": why}, False)
         connection.commit()
         changed = _changed(recorded)
         proved = _proved_tables(recorded, changed)
@@ -83,6 +85,30 @@ _UNKNOWN = (
     "a release before 1.7.0 has imported into it, which recorded too little for a rollback: drop it, or what was "
     "imported, by hand"
 )
+_COPY = "it is a copy of another database, which an import has made or changed"
+
+
+def why_new_database_is_kept(name: str, parameters: ConnectionParameters) -> str:
+    """Return why a database that an import has created, and recorded nothing in yet, cannot be dropped; empty if it
+    can."""
+    with contextlib.closing(connect(parameters, name)) as connection, connection.cursor() as cursor:
+        return _holding(cursor, read_dependencies(cursor).everything)
+
+
+def require_nothing_new(cursor: Any, plan: DatabasePlan) -> None:
+    """Raise TargetError if a database that is to be dropped holds an object that the import has not made."""
+    others = read_dependencies(cursor).everything - set(plan.recorded.objects) - {_DEFAULTS}
+    if others:
+        raise TargetError(f"the database {plan.recorded.name} is kept: {_holding(cursor, others)}")
+
+
+def _holding(cursor: Any, others: Collection[Address]) -> str:
+    """Return what of others a database holds; empty without any."""
+    if not others:
+        return ""
+    names = ", ".join(describe(cursor, address) for address in sorted(others)[:_OTHERS_SHOWN])
+    more = f" and {len(others) - _OTHERS_SHOWN} more" if len(others) > _OTHERS_SHOWN else ""
+    return f"it holds what the migration has not made: {names}{more}"
 
 
 def _changed(recorded: RecordedDatabase) -> dict[Address, str]:
@@ -143,7 +169,7 @@ class _Planning:
 
     def _defaults_were_changed(self) -> bool:
         item = self.recorded.objects.get(_DEFAULTS)
-        return item is not None and item.now != item.state
+        return item is not None and was_changed(item)
 
     def _rows_to_remove(self, differing: Mapping[int, str]) -> tuple[dict[int, TableEntry], dict[str, str]]:
         """Return the user's tables whose rows are those of the import, and the others with the reasons."""
@@ -165,14 +191,11 @@ class _Planning:
         """Return why a database that the import has made cannot be dropped; empty if it can."""
         if kept:
             return "it holds what is kept"
-        others = sorted(self.dependencies.everything - set(made) - {_DEFAULTS})
-        others = [address for address in others if address not in self.recorded.objects]
+        others = self.dependencies.everything - set(made) - {_DEFAULTS} - set(self.recorded.objects)
         if others:
-            names = ", ".join(self._describe(address) for address in others[:_OTHERS_SHOWN])
-            more = f" and {len(others) - _OTHERS_SHOWN} more" if len(others) > _OTHERS_SHOWN else ""
-            return f"it holds what the migration has not made: {names}{more}"
+            return _holding(self.cursor, others)
         for address, item in self.recorded.objects.items():
-            if address.kind in (DATABASE, DEFAULT_PRIVILEGES, SCHEMA) and item.now != item.state:
+            if address.kind in (DATABASE, DEFAULT_PRIVILEGES, SCHEMA) and was_changed(item):
                 return f"the {item.address.kind} {item.name} was changed after the import: {self._what(item)}"
         return ""
 

@@ -53,12 +53,18 @@ class RecordedDatabase:
     tables: Mapping[int, TableEntry]
     """By the oids of the imported tables that are there: with one chunk, which has the rows that were loaded."""
     tables_before: frozenset[int]
-    """Those among them that the import has not made."""
+    """Those among them that were there before the import."""
 
     @property
     def was_made(self) -> bool:
         """Whether the import has made the database itself."""
         return any(item.made for address, item in self.objects.items() if address.kind == DATABASE)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the records are those of another database, of which this one is a copy (CREATE DATABASE … TEMPLATE):
+        the oids of its objects are the same, but not its own."""
+        return any(item.now is None for address, item in self.objects.items() if address.kind == DATABASE)
 
     @property
     def is_known(self) -> bool:
@@ -68,7 +74,8 @@ class RecordedDatabase:
 
 _RECORDED = "SELECT class, oid::bigint, name, made, before, state FROM cockroach_migrator.objects ORDER BY 1, 2"
 _TABLES = """
-SELECT c.oid::bigint, t.directory, t.schema_name, t.table_name, t.text_bytes, t.columns, t.computed
+SELECT c.oid::bigint, concat(quote_ident(t.schema_name), '.', quote_ident(t.table_name)), t.directory, t.schema_name,
+       t.table_name, t.text_bytes, t.columns, t.computed
 FROM cockroach_migrator.tables t JOIN pg_namespace n ON n.nspname = t.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name AND c.relkind = 'r'
 """
@@ -88,14 +95,16 @@ def read_recorded(connection: Any, name: str) -> RecordedDatabase:
         cursor.execute(_RECORDED)
         rows = cursor.fetchall()
         now = read_states(cursor, (Address(kind, oid) for kind, oid, *_rest in rows))
-        tables = _loaded_tables(cursor)
+        tables, names = _loaded_tables(cursor)
     objects = {
         address: RecordedObject(address, label, made, before, state, now.get(address))
         for address, label, made, before, state in ((Address(kind, oid), *rest) for kind, oid, *rest in rows)
     }
-    made = {address.oid for address, item in objects.items() if item.made and address.kind == RELATION}
+    made = {item.name: address.oid for address, item in objects.items() if item.made and address.kind == RELATION}
+    # A table that somebody has made since in the place of the import's is none of them.
+    tables = {oid: table for oid, table in tables.items() if made.get(names[oid], oid) == oid}
     complete = any(step == ledger.COMPLETE[0] for step, _name in done)
-    return RecordedDatabase(name, ids, complete, objects, tables, frozenset(set(tables) - made))
+    return RecordedDatabase(name, ids, complete, objects, tables, frozenset(set(tables) - set(made.values())))
 
 
 def read_states(cursor: Any, addresses: Iterable[Address]) -> dict[Address, State]:
@@ -113,8 +122,8 @@ def read_states(cursor: Any, addresses: Iterable[Address]) -> dict[Address, Stat
     return found
 
 
-def _loaded_tables(cursor: Any) -> dict[int, TableEntry]:
-    """Return the imported tables with the rows that were loaded."""
+def _loaded_tables(cursor: Any) -> tuple[dict[int, TableEntry], dict[int, str]]:
+    """Return the imported tables with the rows that were loaded, and the quoted names of the tables."""
     cursor.execute(_LOADED)
     loaded: dict[str, tuple[int, int]] = {}
     for name, rows, checksum in cursor.fetchall():
@@ -122,8 +131,10 @@ def _loaded_tables(cursor: Any) -> dict[int, TableEntry]:
         before = loaded.get(directory, (0, 0))
         loaded[directory] = (before[0] + rows, before[1] + int(checksum))
     cursor.execute(_TABLES)
-    found = {}
-    for oid, directory, schema, table, text_bytes, columns, computed in cursor.fetchall():
+    found: dict[int, TableEntry] = {}
+    names: dict[int, str] = {}
+    for oid, name, directory, schema, table, text_bytes, columns, computed in cursor.fetchall():
+        names[oid] = name
         rows, checksum = loaded.get(directory, (0, 0))
         chunk = Chunk("", rows, 0, text_bytes, "", str(checksum))
         found[oid] = TableEntry(
@@ -135,4 +146,4 @@ def _loaded_tables(cursor: Any) -> dict[int, TableEntry]:
             [chunk],
             directory,
         )
-    return found
+    return found, names

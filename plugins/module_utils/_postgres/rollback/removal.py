@@ -25,7 +25,7 @@ from ..target import ledger
 from ..target.lock_room import most_objects_in_a_transaction
 from ..target.object_states import RELATION
 from .commands import drop
-from .plan import DatabasePlan
+from .plan import DatabasePlan, require_nothing_new
 from .recorded import RecordedObject, read_states
 from .row_proof import require_unwritten
 
@@ -78,8 +78,20 @@ def drop_database(plan: DatabasePlan, parameters: ConnectionParameters, admin: A
         ledger.lock(connection, name)
         with connection.cursor() as cursor:
             _begin(cursor, plan)
-        connection.commit()
+            connection.commit()
+            _require_as_planned(cursor, plan)
+            connection.rollback()
     drop_empty_database(admin, name)
+
+
+def _require_as_planned(cursor: Any, plan: DatabasePlan) -> None:
+    """Raise TargetError if somebody has changed a database, or written to it, since the plan was made. Whoever is still
+    at it has a session, with which the database is not dropped."""
+    _require_unchanged(cursor, list(plan.recorded.objects.values()))
+    for table in plan.recorded.tables.values():
+        if plan.since:
+            require_unwritten(cursor, table, plan.since)
+    require_nothing_new(cursor, plan)
 
 
 def drop_empty_database(admin: Any, name: str) -> None:

@@ -25,7 +25,7 @@ from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..target import ledger
 from ..target.created_objects import NEW_DATABASE_LIMIT
 from ..target.created_roles import created_roles
-from .plan import DatabasePlan, plan_database
+from .plan import DatabasePlan, plan_database, why_new_database_is_kept
 from .removal import drop_database, drop_empty_database, remove_objects, require_no_sessions
 
 _DATABASES = """
@@ -73,14 +73,21 @@ def roll_back(parameters: ConnectionParameters, options: RollbackOptions, progre
             dump_id = _the_dump(found, options.dump_id)
             results = _databases(admin, parameters, options, [*_of_dump(found, dump_id)], progress)
             for name in (name for name, ids in found.dump_ids.items() if not ids):
-                results[name] = DatabaseRollback(True, [f"database {name}"], {})
-                if not options.check:
-                    drop_empty_database(admin, name)
+                results[name] = _of_new_database(admin, parameters, name, check=options.check)
             roles = _remove_roles(admin, dump_id, check=options.check)
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     changed = any(part.changed for part in (*results.values(), roles))
     return RollbackResult(changed, dump_id, results, roles, found.not_examined, round(time.monotonic() - started, 3))
+
+
+def _of_new_database(admin: Any, parameters: ConnectionParameters, name: str, *, check: bool) -> DatabaseRollback:
+    """Drop a database that an import has created, and recorded nothing in yet, unless somebody else has used it."""
+    if why := why_new_database_is_kept(name, parameters):
+        return DatabaseRollback(False, [], {f"database {name}": why})
+    if not check:
+        drop_empty_database(admin, name)
+    return DatabaseRollback(True, [f"database {name}"], {})
 
 
 def _find(admin: Any, parameters: ConnectionParameters, names: Collection[str]) -> _Found:
@@ -108,11 +115,17 @@ def _find(admin: Any, parameters: ConnectionParameters, names: Collection[str]) 
 
 
 def _the_dump(found: _Found, wanted: str) -> str:
-    """Return the id of the dump whose import is undone; empty if there is none."""
-    ids = sorted({dump_id for known in found.dump_ids.values() for dump_id in known} or found.of_roles)
+    """Return the id of the dump whose import is undone; empty if there is none. Raises ConfigurationError."""
+    of_databases = {dump_id for known in found.dump_ids.values() for dump_id in known}
+    ids = sorted(of_databases or found.of_roles)
+    held = ", ".join(f"{dump_id} ({', '.join(_of_dump(found, dump_id))})" for dump_id in ids)
+    if wanted and of_databases and wanted not in of_databases | found.of_roles:
+        raise ConfigurationError(
+            f"the target holds no import of the dump {wanted}, but of {held}: to undo that one, name it by its id "
+            "(rollback_dump_id)"
+        )
     if wanted or len(ids) < 2:
         return wanted or "".join(ids)
-    held = ", ".join(f"{dump_id} ({', '.join(_of_dump(found, dump_id))})" for dump_id in ids)
     raise ConfigurationError(
         f"the server holds the imports of several dumps: {held}; name the one to undo by its id, or its databases"
     )
@@ -143,7 +156,7 @@ def _databases(
 def _carry_out(admin: Any, parameters: ConnectionParameters, plan: DatabasePlan, *, check: bool) -> DatabaseRollback:
     """Do what a plan says, if it is not only shown."""
     refused: dict[str, str] = {}
-    is_known = plan.recorded.is_known
+    is_known = plan.recorded.is_known and not plan.recorded.is_copy
     if not check and is_known:
         if plan.drops_database:
             drop_database(plan, parameters, admin)

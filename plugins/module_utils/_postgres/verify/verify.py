@@ -90,8 +90,12 @@ def _verify_database(
     tables = entry.tables if options.content != contents.SCHEMA else []
     rows = row_verification(entry.name, tables, parameters, options)
     limits = LoadLimits(lock_wait=options.limits.lock_wait)
-    watch = TargetWatch(parameters, [clip(entry.name)], limits, reports.tell)
-    with in_processes(rows.checksum, rows.work, options.parallelism) as results, watch, ThreadPoolExecutor(1) as beside:
+    # The processes are forked before there are threads.
+    with (
+        in_processes(rows.checksum, rows.work, options.parallelism) as results,
+        TargetWatch(parameters, [clip(entry.name)], limits, reports.tell),
+        ThreadPoolExecutor(1) as beside,
+    ):
         objects = beside.submit(_check_objects, database, dump, parameters, options)
         compared = rows.compare(results, reports.progress)
         checked, missing = objects.result()

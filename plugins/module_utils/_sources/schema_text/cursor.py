@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn, Optional
 
-from ..._convert.expressions.tokens import MOST_DIGITS
+from ..._convert.expressions.tokens import MOST_DIGITS, is_whole_number
 from ..._errors import UnsupportedError
 from ..._model.full_name import FullName
 from .parsing import NAME, NUMBER, STRING, SYMBOL, WORD, Word
@@ -231,7 +231,7 @@ class Cursor:
     def integer(self) -> int:
         """Read a number without fraction."""
         sign = -1 if self.accept("-") else 1
-        if self.peek().kind != NUMBER or not self.peek().text.isdigit():
+        if self.peek().kind != NUMBER or not is_whole_number(self.peek().text):
             self.fail(f"expected a whole number, found {self.peek().text or 'the end'!r}")
         if len(self.peek().text) > MOST_DIGITS:
             self.fail(f"a number of more than {MOST_DIGITS:,} digits is out of range")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
-from ..._convert.expressions.tokens import MOST_DIGITS
+from ..._convert.expressions.tokens import MOST_DIGITS, is_whole_number
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
@@ -233,7 +233,7 @@ def _plain(value: str, place: TablePlace) -> str:
 
 def _whole_number(name: str, value: str, place: TablePlace) -> int:
     text = _plain(value, place)
-    if not text.isdigit() or len(text) > MOST_DIGITS:
+    if not is_whole_number(text) or len(text) > MOST_DIGITS:
         raise UnsupportedError(f"{place.full_name}: {name} is {text}, a whole number was expected")
     return int(text)
 
