@@ -114,10 +114,10 @@ def test_a_migration_with_the_older_tools_keys(work, target):
 
 @pytest.mark.slow
 def test_failure_keeps_the_export_and_is_reported(work, target):
-    """The role may log in once at a time, which is enough to be looked at and too little for the import."""
+    """The role may log in twice at a time, which is enough to be looked at and too little for the import."""
     connection = connect(target)
     with connection, connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE single LOGIN CREATEDB CONNECTION LIMIT 1 PASSWORD %s", (SECRETS["postgres_password"],))
+        cursor.execute("CREATE ROLE single LOGIN CREATEDB CONNECTION LIMIT 2 PASSWORD %s", (SECRETS["postgres_password"],))
     connection.close()
     argument = variables(
         work, postgres_host=target.host, postgres_port=target.port, postgres_username="single", postgres_password=SECRETS["postgres_password"],
