@@ -91,8 +91,10 @@ def _is_narrow(converter: Any, node: Any) -> bool:
     node = node.unnest()
     if isinstance(node, (exp.Neg, exp.Add, exp.Sub, exp.Mul)):
         if id(node) not in converter.narrow:
-            parts = [part for part in (node.this, node.args.get("expression")) if part is not None]
-            converter.narrow[id(node)] = node, all(_is_narrow(converter, part) for part in parts)
+            # Without all(), as Python 3.12 counts calls from C and allows few of them.
+            right = node.args.get("expression")
+            is_narrow = _is_narrow(converter, node.this) and (right is None or _is_narrow(converter, right))
+            converter.narrow[id(node)] = node, is_narrow
         return bool(converter.narrow[id(node)][1])
     if isinstance(node, exp.Literal):
         return bool(node.is_int)
