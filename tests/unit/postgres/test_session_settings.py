@@ -137,6 +137,15 @@ def test_all_settings_of_the_role_and_the_environment_together(server, dump, usu
     assert not check_target(login, PreflightOptions(dump)).notes
 
 
+def test_backslashes_arrive_whatever_the_role_says(postgres17):
+    query(postgres17, "", f"CREATE ROLE backslashes LOGIN PASSWORD '{PASSWORD}'")
+    query(postgres17, "", "ALTER ROLE backslashes SET standard_conforming_strings = off")
+    text = '{"d": "\\"quoted\\" \\\\ back"}'
+    with contextlib.closing(connect(replace(postgres17, user="backslashes", password=PASSWORD))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT %s", (text,))
+        assert cursor.fetchone() == (text,)
+
+
 def test_switched_off_triggers_are_refused_first_unless_the_role_may_switch_them_on(server, dump, usual):
     with settings_of_mover(server, {"session_replication_role": "replica"}):
         login = replace(server, user="mover", password=PASSWORD)

@@ -37,7 +37,7 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     wanted = replace(parameters, database=database or parameters.database)
     _require_usable(wanted)
     try:
-        connection = psycopg2.connect(**wanted.arguments())
+        connection = _log_in(wanted.arguments())
     except (psycopg2.Error, UnicodeDecodeError) as error:
         # A server may repeat what it was told.
         message = mask(str(error), forms_of(wanted.secrets))
@@ -58,6 +58,17 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
             f"PostgreSQL at {wanted.place} does not take the session's settings: {postgres_message(error)}"
         ) from None
     return connection
+
+
+def _log_in(arguments: dict[str, Any]) -> Any:
+    """Return a connection whose texts may have backslashes: psycopg2 looks only while it connects how they are quoted,
+    so that a SET would come too late."""
+    connection = psycopg2.connect(**arguments)
+    if connection.info.parameter_status("standard_conforming_strings") != "off":
+        return connection
+    options = f"{connection.info.options} -c standard_conforming_strings=on"
+    connection.close()
+    return psycopg2.connect(**{**arguments, "options": options})
 
 
 def connection_findings(connection: Any, parameters: ConnectionParameters) -> list[Finding]:
