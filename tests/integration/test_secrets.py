@@ -191,9 +191,9 @@ def test_a_backup_in_s3(marked, target, work, tmp_path):
     with_passphrase(BACKUPS / "modern-shaped" / "types-v7-encrypted", tmp_path / "backup", "correct horse", passphrase)
     identity = pyrage.x25519.Identity.generate()
     marked.cores["dump_encryption_key"] = str(identity)[20:-8]
-    with s3_with("nightly", tmp_path / "backup") as url:
+    with s3_with("marked", tmp_path / "backup") as url:
         values = {
-            "migration_source": "backup", "s3_backup_path": "s3://backups/nightly", "s3_endpoint_url": url, "aws_region": "us-east-1", "aws_access_key_id": "AKIAKEY",
+            "migration_source": "backup", "s3_backup_path": "s3://backups/marked", "s3_endpoint_url": url, "aws_region": "us-east-1", "aws_access_key_id": "AKIAKEY",
             "aws_secret_access_key": marked.new("aws_secret_access_key", "a+/", "/="), "aws_session_token": marked.new("aws_session_token", "t+/", "=="),
             "encryption_passphrase": Unsafe(passphrase), "test_password": Unsafe(marked.new("test_password", "r'", ODD)), "grants": "create", "do_cleanup": False,
             **target.variables,
@@ -218,9 +218,9 @@ def test_a_backup_in_s3(marked, target, work, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_restore(kind, marked, target, work):
     """With TLS. A real CockroachDB reads the backup from S3; the stand-in repeats what it said of one in a directory."""
-    with s3_with("nightly", BACKUPS / "types") as url:
+    with s3_with("marked", BACKUPS / "types") as url:
         values = {
-            **restore_variables(kind), "insecure_mode": False, "s3_backup_path": "s3://backups/nightly" if kind == "real" else SAMPLE, "s3_endpoint_url": url, "aws_region": "us-east-1",
+            **restore_variables(kind), "insecure_mode": False, "s3_backup_path": "s3://backups/marked" if kind == "real" else SAMPLE, "s3_endpoint_url": url, "aws_region": "us-east-1",
             "aws_access_key_id": "AKIAKEY", "aws_secret_access_key": marked.new("restores_key", "a+/", "="), "aws_session_token": marked.new("restores_token", "t+/"),
             "postgres_import_enabled": False, "do_cleanup": False, **target.variables,
         }
