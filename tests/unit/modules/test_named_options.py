@@ -30,7 +30,7 @@ NO_OPTIONS = {
     "unordered_unique_rowid", "gen_random_ulid", "uuid_v4", "experimental_uuid_v4", "gateway_region", "default_to_database_primary_region", "rehome_row",
     "application_name", "max_connections", "target_session_attrs", "unique_violation",  # of PostgreSQL
     "default_table_access_method", "default_tablespace", "local_preload_libraries", "log_statement", "session_preload_libraries", "session_replication_role",
-    "synchronous_standby_names", "temp_file_limit",  # settings of PostgreSQL
+    "standard_conforming_strings", "synchronous_standby_names", "temp_file_limit",  # settings of PostgreSQL
     "cockroach_migrator", "migration_targets",  # ours: a schema of the target, a group of the inventory
 }
 """Names in messages that are something else."""
