@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from measuring import Measured, run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(CHECKOUT / ".collections")]
+sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
+from postgres_servers import query
 from psycopg2 import sql
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
-    connect,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
@@ -47,14 +47,7 @@ class Workplace:
 
     def query(self, database: str, text: str) -> list[tuple]:
         """Run one text of SQL in the target with autocommit; return its rows."""
-        connection = connect(self.target, database)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(text)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return query(self.target, database, text) or []
 
     def settle(self) -> None:
         """Write what earlier parts left in the server's memory, so that the next one does not pay for it."""

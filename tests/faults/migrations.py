@@ -24,12 +24,12 @@ CHECKOUT = HERE.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 import tenacity
+from postgres_servers import query
 from psycopg2 import sql
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
-    connect,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
@@ -81,14 +81,7 @@ class Target:
 
     def query(self, database: str, text: Any) -> list[tuple]:
         """Run one text of SQL with autocommit; return its rows."""
-        connection = connect(self.parameters, database)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(text)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return query(self.parameters, database, text) or []
 
     def empty(self) -> None:
         """Remove what a migration has made."""

@@ -18,11 +18,9 @@ from .._errors import ConfigurationError
 
 SUFFIX = ".age"
 """What the names of encrypted files end in."""
-_SIGNED = "nomos.cockroach_migrator {}\0"
-
-
 ENCRYPTED_FOR = "encrypted_for"
 """The key of an export's identity that holds the public half of its key."""
+_SIGNED = "nomos.cockroach_migrator {}\0"
 
 
 class DecryptionError(Exception):

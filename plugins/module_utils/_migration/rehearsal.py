@@ -100,10 +100,8 @@ def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], Non
         path = result_path(rehearsal.state_dir, name, "")
         return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
 
-    with (
-        without_libpq_environment(),
-        _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters,
-    ):
+    size = loaded_bytes(rehearsal.dump_dir)
+    with without_libpq_environment(), _throwaway_server(rehearsal.server, size) as parameters:
         from .rehearsed_import import import_and_compare, warn_of_lacking_parts
 
         warn_of_lacking_parts(rehearsal.dump_dir, parameters, rehearsal.server.bin_dir or "", warn)

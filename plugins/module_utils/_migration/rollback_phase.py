@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .._dump.manifest import is_complete, read_manifest
 from .._errors import ConfigurationError
-from .._model.names import clip
+from .._model.names import clip, first_of
 from .._model.results import DatabaseRollback, RollbackResult
 from .._postgres.connect.connection_parameters import ConnectionParameters
 from .._postgres.rollback.rollback import RollbackOptions, roll_back
@@ -101,10 +101,7 @@ def describe(result: RollbackResult, target: str, *, check: bool) -> RollbackTex
 def _verdict(target: str, removed: int, kept: Sequence[str], *, check: bool) -> str:
     if not removed and not kept:
         return f"NOTHING TO UNDO: {target} holds no import"
-    shown = ", ".join(kept[:_NAMES_SHOWN]) + (
-        f" and {len(kept) - _NAMES_SHOWN} more" if len(kept) > _NAMES_SHOWN else ""
-    )
-    keeping = f"{len(kept)} objects of the import are kept: {shown}"
+    keeping = f"{len(kept)} objects of the import are kept: {first_of(kept, _NAMES_SHOWN)}"
     if check:
         return f"{'KEEPS' if kept else 'REMOVES'}: {removed} objects of {target} would be removed" + (
             f"; {keeping}" if kept else ""

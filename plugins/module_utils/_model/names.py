@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from .._errors import UnsupportedError
 from .keywords import QUOTED
@@ -66,6 +67,11 @@ def clip(name: str) -> str:
 def shorten(name: str, suffix: str) -> str:
     """Return a name of at most 63 bytes that ends in ``suffix``."""
     return name.encode("utf-8")[: MAX_BYTES - len(suffix.encode("utf-8"))].decode("utf-8", "ignore") + suffix
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first of the names for a message, and how many more there are: "a, b and 3 more"."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def digest(*parts: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from building import message, row_key, span, sst, time, unsigned, varint, version
 from fuzzing.limits import bounded
+from fuzzing.reader import File
 from stored_forms import json_document, leb, msb, row_value, sized_value, tag
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
@@ -224,21 +225,6 @@ def test_a_compressed_block_that_claims_much(name):
 def test_a_block_of_one_row_as_large_as_cockroachdb_writes_it(name):
     kind, stored = BOMBS[name](64 * MIB)
     assert len(decompress(kind, stored)) == 64 * MIB
-
-
-class File:
-    """A file in memory."""
-
-    name = "memory.sst"
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.size = data, len(data)
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.data[offset:offset + length]
-
-    def read_again(self, offset: int, length: int, _problem: str) -> bytes:
-        return self.read(offset, length)
 
 
 def test_a_table_whose_metadata_claims_much():

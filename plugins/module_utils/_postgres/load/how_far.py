@@ -15,6 +15,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._dump.manifest import read_manifest
 from ..._errors import TargetError
+from ..._model.names import first_of
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from .import_plan import ImportOptions, Job, plan_dump
 from .statement_runner import describe
@@ -50,7 +51,4 @@ def _of_database(job: Job) -> str:
 
 
 def _named(before: str, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return before + ", ".join(names[:_NAMES_SHOWN]) + more
+    return before + first_of(names, _NAMES_SHOWN) if names else ""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Callable
 
+from ..._model.names import first_of
 from ..target.created_objects import SEQUENCE_VALUE
 from ..target.object_states import DATABASE, DEFAULT_PRIVILEGES, Address
 from .recorded import RecordedObject, State
@@ -49,8 +50,7 @@ def difference(item: RecordedObject, *, values_known: bool) -> str:
             found.append(f"value was changed from {_shown(old)} to {_shown(new)}")
         else:
             found.append(f"{part} {'were' if part.endswith('s') else 'was'} changed")
-    more = f" and {len(found) - _PARTS_SHOWN} more" if len(found) > _PARTS_SHOWN else ""
-    return ", ".join(found[:_PARTS_SHOWN]) + more
+    return first_of(found, _PARTS_SHOWN)
 
 
 def _shown(value: Any) -> str:

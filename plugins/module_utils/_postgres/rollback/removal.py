@@ -52,36 +52,26 @@ _TABLE = "r"
 def remove_objects(plan: DatabasePlan, parameters: ConnectionParameters) -> dict[str, str]:
     """Remove what the plan names from a database that stays, and set back what it names; return what PostgreSQL refuses
     to remove, with its reasons. Raises TargetError if something was changed meanwhile."""
-    name = plan.recorded.name
-    with contextlib.closing(connect(parameters, name)) as connection:
-        ledger.lock(connection, name)
-        with connection.cursor() as cursor:
-            _begin(cursor, plan)
-            connection.commit()
-            kept: dict[str, str] = {}
-            for pack in _packs(plan.groups, most_objects_in_a_transaction(cursor)):
-                kept.update(_remove_pack(cursor, pack, plan))
-                connection.commit()
-            kept.update(_remove_rows(cursor, plan))
-            kept.update(_set_back(cursor, plan))
-            connection.commit()
-            if not kept and not plan.kept:
-                kept.update(_attempt(cursor, _BOOKKEEPING, "schema cockroach_migrator"))
-            connection.commit()
+    kept: dict[str, str] = {}
+    with _begun(plan, parameters) as cursor:
+        for pack in _packs(plan.groups, most_objects_in_a_transaction(cursor)):
+            kept.update(_remove_pack(cursor, pack, plan))
+            cursor.connection.commit()
+        kept.update(_remove_rows(cursor, plan))
+        kept.update(_set_back(cursor, plan))
+        cursor.connection.commit()
+        if not kept and not plan.kept:
+            kept.update(attempt(cursor, _BOOKKEEPING, "schema cockroach_migrator"))
+        cursor.connection.commit()
     return kept
 
 
 def drop_database(plan: DatabasePlan, parameters: ConnectionParameters, admin: Any) -> None:
     """Drop a database that the import has made. ``admin`` is a connection to another one. Raises TargetError."""
-    name = plan.recorded.name
-    with contextlib.closing(connect(parameters, name)) as connection:
-        ledger.lock(connection, name)
-        with connection.cursor() as cursor:
-            _begin(cursor, plan)
-            connection.commit()
-            _require_as_planned(cursor, plan)
-            connection.rollback()
-    drop_empty_database(admin, name)
+    with _begun(plan, parameters) as cursor:
+        _require_as_planned(cursor, plan)
+        cursor.connection.rollback()
+    drop_empty_database(admin, plan.recorded.name)
 
 
 def _require_as_planned(cursor: Any, plan: DatabasePlan) -> None:
@@ -139,11 +129,19 @@ def _named(sessions: Sequence[Any]) -> str:
     )
 
 
-def _begin(cursor: Any, plan: DatabasePlan) -> None:
-    """Note that the database is being rolled back, so that no import takes for done what is removed."""
-    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_TIMEOUT,))
-    if ledger.ROLLBACK not in ledger.read(cursor.connection):
-        ledger.record(cursor, plan.recorded.dump_ids[0], [ledger.Done(ledger.ROLLBACK)])
+@contextlib.contextmanager
+def _begun(plan: DatabasePlan, parameters: ConnectionParameters) -> Iterator[Any]:
+    """Context manager: a cursor in the database, which no import works in, and of which it is noted that it is being
+    rolled back, so that no import takes for done what is removed."""
+    name = plan.recorded.name
+    with contextlib.closing(connect(parameters, name)) as connection:
+        ledger.lock(connection, name)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_TIMEOUT,))
+            if ledger.ROLLBACK not in ledger.read(connection):
+                ledger.record(cursor, plan.recorded.dump_ids[0], [ledger.Done(ledger.ROLLBACK)])
+            connection.commit()
+            yield cursor
 
 
 def _packs(groups: Sequence[list[RecordedObject]], most: int) -> Iterator[list[list[RecordedObject]]]:
@@ -168,7 +166,7 @@ def _remove_pack(cursor: Any, pack: Sequence[list[RecordedObject]], plan: Databa
             require_unwritten(cursor, plan.recorded.tables[item.address.oid], plan.since)
     kept: dict[str, str] = {}
     for group in pack:
-        refused = _attempt(cursor, ";".join(drop(group)), ", ".join(item.name for item in group))
+        refused = attempt(cursor, ";".join(drop(group)), ", ".join(item.name for item in group))
         kept.update(refused)
         if not refused:
             cursor.execute(
@@ -207,7 +205,7 @@ def _require_unchanged(cursor: Any, items: Sequence[RecordedObject]) -> None:
             )
 
 
-def _attempt(cursor: Any, command: Any, what: str) -> dict[str, str]:
+def attempt(cursor: Any, command: Any, what: str) -> dict[str, str]:
     """Run a command; return what it is about and PostgreSQL's reason if PostgreSQL refuses, and then nothing of it
     stays."""
     cursor.execute("SAVEPOINT attempt")
@@ -229,12 +227,12 @@ def _remove_rows(cursor: Any, plan: DatabasePlan) -> dict[str, str]:
     tables = sorted(plan.emptied.values(), key=lambda table: table.full_name)
     names = sql.SQL(", ").join([sql.Identifier(clip(table.schema), clip(table.name)) for table in tables])
     what = "rows of the tables " + ", ".join(table.full_name for table in tables)
-    refused = _attempt(cursor, sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(names), what)
+    refused = attempt(cursor, sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(names), what)
     if not refused:
         for table in tables:
             if plan.since:
                 require_unwritten(cursor, table, plan.since)
-        refused = _attempt(cursor, sql.SQL("TRUNCATE TABLE ONLY {} RESTRICT").format(names), what)
+        refused = attempt(cursor, sql.SQL("TRUNCATE TABLE ONLY {} RESTRICT").format(names), what)
     if not refused:
         cursor.execute(
             "DELETE FROM cockroach_migrator.tables WHERE directory = ANY(%s)", ([table.directory for table in tables],)
@@ -245,5 +243,5 @@ def _remove_rows(cursor: Any, plan: DatabasePlan) -> dict[str, str]:
 def _set_back(cursor: Any, plan: DatabasePlan) -> dict[str, str]:
     kept: dict[str, str] = {}
     for item in plan.set_back:
-        kept.update(_attempt(cursor, item.command, item.what))
+        kept.update(attempt(cursor, item.command, item.what))
     return kept

@@ -26,7 +26,7 @@ from ..target import ledger
 from ..target.created_objects import NEW_DATABASE_LIMIT
 from ..target.created_roles import created_roles
 from .plan import DatabasePlan, plan_database, why_new_database_is_kept
-from .removal import drop_database, drop_empty_database, remove_objects, require_no_sessions
+from .removal import attempt, drop_database, drop_empty_database, remove_objects, require_no_sessions
 
 _DATABASES = """
 SELECT datname, datconnlimit = %s FROM pg_database WHERE datallowconn AND NOT datistemplate
@@ -180,12 +180,10 @@ def _remove_roles(admin: Any, dump_id: str, *, check: bool) -> DatabaseRollback:
             elif check:
                 removed.append(f"role {role.name}")
             else:
-                cursor.execute("SAVEPOINT role")
-                try:
-                    cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role.name)))
-                    removed.append(f"role {role.name}")
-                except psycopg2.Error as error:
-                    cursor.execute("ROLLBACK TO SAVEPOINT role")
-                    kept[f"role {role.name}"] = f"PostgreSQL refuses: {postgres_message(error)}"
+                what = f"role {role.name}"
+                refused = attempt(cursor, sql.SQL("DROP ROLE {}").format(sql.Identifier(role.name)), what)
+                kept.update(refused)
+                if not refused:
+                    removed.append(what)
     admin.commit()
     return DatabaseRollback(bool(removed), removed, kept)

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..._model.expected_database import ExpectedDatabase
-from ..._model.names import quote
+from ..._model.names import first_of, quote
 from . import content as contents
 
-_NAMES_SHOWN = 20
+NAMES_SHOWN = 20
 
 _CLOSED = """
 SELECT relkind = 'S', format('%%I.%%I', n.nspname, c.relname), row_security_active(c.oid)
@@ -83,20 +82,16 @@ def _missing_on_relations(connection: Any, expected: ExpectedDatabase, user: str
         "GRANT SELECT, UPDATE ON SEQUENCE": [name for is_sequence, name, _policies in found if is_sequence],
     }
     problems = [
-        f"content: data: the user may not fill and read {shortened(names)} of the database {expected.name} on the "
-        f"target: {grant} {shortened(names)} TO {quote(user)} there"
+        f"content: data: the user may not fill and read {first_of(names, NAMES_SHOWN)} of the database "
+        f"{expected.name} on the target: {grant} {first_of(names, NAMES_SHOWN)} TO {quote(user)} there"
         for grant, names in groups.items()
         if names
     ]
     guarded = [name for _is_sequence, name, policies in found if policies]
     if guarded:
         problems.append(
-            f"content: data: policies would hide rows of {shortened(guarded)} in the database {expected.name} on the "
-            f"target from the user: ALTER ROLE {quote(user)} BYPASSRLS, or import as the owner of the tables"
+            f"content: data: policies would hide rows of {first_of(guarded, NAMES_SHOWN)} in the database "
+            f"{expected.name} on the target from the user: ALTER ROLE {quote(user)} BYPASSRLS, or import as the owner "
+            "of the tables"
         )
     return problems
-
-
-def shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more

@@ -22,12 +22,12 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import TargetError
 from ..._model.catalog import Database
 from ..._model.expected_database import ExpectedDatabase, expected_of
-from ..._model.names import quote
+from ..._model.names import first_of, quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
 from .created_objects import NEW_DATABASE_LIMIT
-from .missing_privileges import missing_privileges, shortened
+from .missing_privileges import NAMES_SHOWN, missing_privileges
 from .omitted_objects import OmittedObject
 from .settings_left_alone import event_triggers
 
@@ -149,8 +149,8 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
     taken = _taken_names(connection, expected) if content != contents.DATA else []
     if taken:
         problems.append(
-            f"the database {name} on the target already has {shortened(taken)}: nothing was changed; drop or rename "
-            "them, or import into another server"
+            f"the database {name} on the target already has {first_of(taken, NAMES_SHOWN)}: nothing was changed; drop "
+            "or rename them, or import into another server"
         )
     return problems + missing_privileges(connection, expected, content)
 

@@ -15,6 +15,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = sql = None
 
 from ..._errors import CockroachError
+from ..._model.names import first_of
 from ..._model.table_source import TableSource
 
 _SHOWN = 10
@@ -38,10 +39,9 @@ def require_all_rows(connection: Any, sources: Iterable[TableSource]) -> None:
     if not secured or is_admin(connection) or _bypasses(connection):
         return
     names = [source.name for source in secured]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     name = sql.Identifier(user).as_string(connection)
     raise CockroachError(
-        f"row-level security may hide rows of {', '.join(names[:_SHOWN])}{more} from the user {user}, so that the "
+        f"row-level security may hide rows of {first_of(names, _SHOWN)} from the user {user}, so that the "
         "export would not be whole: "
         f"ALTER ROLE {name} WITH BYPASSRLS, or GRANT admin TO {name}"
     )
