@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 from .._errors import ConfigurationError, MigrationError
 from .._model.catalog import Database, Role
-from .._model.catalog_names import SchemaObject
+from .._model.catalog_names import objects
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
 from .._model.findings import Finding
 from .._model.json_form import Kind, from_json, to_json
@@ -302,14 +302,7 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
         raise _changed(path)
     database = _build(path, Database, _parse(path, data))
     schemas = {schema.id for schema in database.schemas}
-    items: list[SchemaObject] = [
-        *database.tables,
-        *database.views,
-        *database.sequences,
-        *database.types,
-        *database.functions,
-    ]
-    for item in items:
+    for item in objects(database):
         if item.schema_id not in schemas:
             raise MigrationError(
                 f"the dump's file {path} is damaged ({item.name} is in a schema that is not there): {MAKE_AGAIN}"
